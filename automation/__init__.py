@@ -1,0 +1,1 @@
+"""Doors: flags in, one JSON object and an exit code out."""

@@ -1,0 +1,1 @@
+"""Imports that the guide promises; no logic lives here."""

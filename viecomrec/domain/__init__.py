@@ -1,0 +1,1 @@
+"""Facts and rules: no files, clock, network, logging or environment."""

@@ -1,0 +1,1 @@
+"""The learning mathematics: the only importers of the learning libraries."""

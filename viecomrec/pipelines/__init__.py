@@ -1,0 +1,1 @@
+"""The order of steps: each pipeline loads, decides, computes, saves and reports."""

@@ -1,0 +1,1 @@
+"""The console: see and steer an installation in a browser."""
