@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import structlog
+from threadpoolctl import threadpool_limits
 
 from viecomrec.adapters.group_commit import GroupCommit
 from viecomrec.adapters.worker_board import WorkerBoard
@@ -36,11 +37,15 @@ class Worker:
         self.live = LiveModel(installation, self.memory, self.board)
         self.traffic = TrafficCounters()
         self.event_log = GroupCommit(staging.append)
+        self._blas: threadpool_limits | None = None
         self._stopping = threading.Event()
         self._follower = threading.Thread(target=self._follow, name="follow", daemon=True)
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
 
     def start(self) -> None:
+        # A list's products are too small to share out: with a second thread, which waits by
+        # spinning, they cost two to three times the CPU. Workers are what uses more cores.
+        self._blas = threadpool_limits(limits=1, user_api="blas")
         self.live.start()
         # What lives as long as the process is not looked at by every garbage collection.
         gc.collect()
@@ -57,6 +62,8 @@ class Worker:
         self._follower.join()
         self.event_log.close()
         self.board.leave()
+        if self._blas is not None:
+            self._blas.restore_original_limits()
 
     def states(self) -> list[dict[str, Any]]:
         """Of all workers: this one as it is now, the others as they were a moment ago."""

@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from installation import NEW_MODEL, NOW, OLD_MODEL, write_installation
+from threadpoolctl import threadpool_info
 
 from viecomrec.adapters.registry import ITEM_FACTORS
 from viecomrec.adapters.worker_board import WorkerBoard
@@ -154,3 +155,19 @@ def test_an_erased_person_is_unknown_again_and_new_events_count(tmp_path):
     worker.memory.acknowledge([event])
     asker = identify(bundle, "u0")
     assert (asker.source, asker.history.items.tolist()) == ("fold_in", [3])
+
+
+def test_a_worker_multiplies_on_one_core(tmp_path):
+    installation = write_installation(tmp_path)
+    worker = Worker(installation, WorkerBoard(installation.paths.service_workers / "test"))
+    before = blas_threads()
+    worker.start()
+    try:
+        assert set(blas_threads()) == {1}
+    finally:
+        worker.stop()
+    assert blas_threads() == before
+
+
+def blas_threads():
+    return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
