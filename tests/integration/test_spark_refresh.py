@@ -31,6 +31,7 @@ def write_shop(root):
     rows += [("", "p1", 5, "2025-05-01 09:00:00", "x"), ("u1", "p1", 9, "2025-05-01 09:00:00", "x")]
     rows += [("u1", "p1", 5, "someday", "x")]
     shop = write_export(root, rows)
+    _put_blank_lines(root / REVIEWS)
     (root / "config").mkdir()
     shop.paths.settings_file.write_text(json.dumps(SETTINGS), encoding="utf-8")
     at = shop.now()
@@ -41,6 +42,14 @@ def write_shop(root):
     StagingLog(shop.paths.staging).append(events)
     ErasedUsersFile(shop.paths.erased_users_file).add("u7", at)
     return shop
+
+
+def _put_blank_lines(file):
+    """After the header, between rows of several blocks, and at the end."""
+    lines = file.read_text(encoding="utf-8").split("\n")
+    for at in (len(lines), 60, 20, 1):
+        lines.insert(at, "")
+    file.write_text("\n".join(lines), encoding="utf-8")
 
 
 def snapshot_files(shop):

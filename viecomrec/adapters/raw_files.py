@@ -50,8 +50,19 @@ class Block:
 
 
 @dataclass(frozen=True)
+class BlockRows:
+    """The rows of a block, numbered from 0; blank lines have a number too, but are no rows."""
+
+    rows: pl.DataFrame
+    n_numbers: int
+
+
+@dataclass(frozen=True)
 class RawTable:
-    """A file that has a header with every required column; `columns` maps ours to the file's."""
+    """A file that has a header with every required column; `columns` maps ours to the file's.
+
+    A line without any field is no row, though it has a number, as in a spreadsheet.
+    """
 
     path: Path
     source: Path | bytes
@@ -98,8 +109,8 @@ class RawTable:
                 yield Block(start, len(content))
                 start += len(content)
 
-    def read_block(self, block: Block) -> pl.DataFrame | None:
-        """The batch of one block, rows numbered from 0; None where its layout is broken."""
+    def read_block(self, block: Block) -> BlockRows | None:
+        """The batch of one block; None where its layout is broken."""
         with self._stream() as stream:
             header = stream.readline()
             stream.seek(block.start)
@@ -125,10 +136,10 @@ class RawTable:
             # A file with a header alone is a table too: one batch without rows.
             for block in _whole_records(stream) if _has_more(stream) else (b"",):
                 batch = self._parsed(header, block, next_row)
-                next_row += batch.height
-                yield batch
+                next_row += batch.n_numbers
+                yield batch.rows
 
-    def _parsed(self, header: bytes, block: bytes, first_row: int) -> pl.DataFrame:
+    def _parsed(self, header: bytes, block: bytes, first_row: int) -> BlockRows:
         # Where columns are left out, Polars cuts off without a word what a row has too much.
         longer = header.rstrip(b"\r\n") + f"{self.separator}{_MORE}\n".encode()
         rows = pl.read_csv(
@@ -139,11 +150,21 @@ class RawTable:
             row_index_name=ROW,
             row_index_offset=first_row,
         )
-        return rows.select(
+        named = rows.select(
             pl.col(ROW).cast(pl.Int64),
             *(pl.col(theirs).alias(ours) for ours, theirs in self.columns.items()),
             pl.col(_MORE).is_not_null().alias(IS_MALFORMED),
         )
+        return BlockRows(self._without_blank(named, block, first_row), named.height)
+
+    def _without_blank(self, rows: pl.DataFrame, block: bytes, first_row: int) -> pl.DataFrame:
+        n_filled = pl.sum_horizontal(pl.col(ours).is_not_null() for ours in self.columns)
+        # White space alone is read as the first field. The lines are looked at where that may be.
+        may_be_blank = rows.select(n_filled <= 1).to_series()
+        if not may_be_blank.any():
+            return rows
+        numbers = pl.Series([first_row + n for n in _blank_records(block)], dtype=pl.Int64)
+        return rows.filter(~(may_be_blank & rows[ROW].is_in(numbers.implode())))
 
     def _stream(self) -> BinaryIO:
         if isinstance(self.source, Path):
@@ -154,7 +175,8 @@ class RawTable:
         with io.TextIOWrapper(self._stream(), encoding="utf-8", newline="") as text:
             rows = csv.reader(text, delimiter=self.separator)
             header = [name.removeprefix(_UTF8_MARK) for name in next(rows)]
-            numbered = enumerate(rows, start=FIRST_ROW)
+            all_lines = enumerate(rows, start=FIRST_ROW)
+            numbered = ((number, row) for number, row in all_lines if not _is_blank(row))
             # A file with a header alone is a table too: one batch without rows.
             yield self._forgiven(header, islice(numbered, FORGIVEN_ROWS))
             while (batch := self._forgiven(header, islice(numbered, FORGIVEN_ROWS))).height:
@@ -211,6 +233,21 @@ def _last_record_end(content: bytes) -> int:
             return line_end + 1
         end = line_end
     return 0
+
+
+def _blank_records(content: bytes) -> Iterator[int]:
+    """Which records, counted from 0, are lines without a field; a quoted text may span lines."""
+    number = n_quotes = 0
+    for line in content.split(b"\n"):
+        is_new = n_quotes % 2 == 0
+        if is_new and not line.strip(b" \r"):
+            yield number
+        n_quotes += line.count(b'"')
+        number += n_quotes % 2 == 0
+
+
+def _is_blank(fields: Sequence[str]) -> bool:
+    return not fields or (len(fields) == 1 and fields[0] != "" and not fields[0].strip(" "))
 
 
 def open_table(

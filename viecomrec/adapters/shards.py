@@ -11,9 +11,13 @@ from viecomrec.adapters import atomic_files
 
 @dataclass(frozen=True)
 class BlockReport:
-    """What became of a block of the export; `bad` rows are numbered within the block."""
+    """What became of a block of the export; `bad` rows are numbered within the block.
+
+    `n_numbers` counts the lines without a field too, which are no rows.
+    """
 
     n_rows: int
+    n_numbers: int
     is_broken: bool
     bad: pl.DataFrame | None
 
@@ -27,7 +31,11 @@ class ShardFolder:
     def report(self, number: int, report: BlockReport) -> None:
         if report.bad is not None and report.bad.height:
             self._write(report.bad, self._bad(number))
-        content = {"n_rows": report.n_rows, "is_broken": report.is_broken}
+        content = {
+            "n_rows": report.n_rows,
+            "n_numbers": report.n_numbers,
+            "is_broken": report.is_broken,
+        }
         atomic_files.write_json(self.folder / f"block-{number:06d}.json", content)
 
     def read_report(self, number: int) -> BlockReport:

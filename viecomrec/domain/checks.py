@@ -51,7 +51,9 @@ def check_rows(raw: pl.DataFrame, date_format: str, zone: str) -> tuple[pl.DataF
     complete = raw.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
     checked = complete.with_columns(
         *(pl.col(name).str.strip_chars().alias(f"_{name}") for name in (c.USER_ID, c.PRODUCT_ID)),
-        pl.col(c.RATING).str.strip_chars().cast(pl.Float32, strict=False).alias("_rating"),
+        with_decimal_point(pl.col(c.RATING).str.strip_chars())
+        .cast(pl.Float32, strict=False)
+        .alias("_rating"),
         dates.parse(raw[c.AT], date_format, zone).alias("_at"),
         pl.col(c.KIND).str.strip_chars().str.to_lowercase().fill_null("review").alias("_kind"),
     ).with_columns(_rule().alias(c.RULE))
@@ -69,6 +71,11 @@ def check_rows(raw: pl.DataFrame, date_format: str, zone: str) -> tuple[pl.DataF
     )
     bad = checked.filter(is_bad)
     return good, quarantine(bad)
+
+
+def with_decimal_point(rating: pl.Expr) -> pl.Expr:
+    """The text of a rating; its comma is the decimal sign, for no rating reaches a thousand."""
+    return rating.str.replace(",", ".", literal=True)
 
 
 def require_few_bad(

@@ -117,14 +117,15 @@ def find_columns(
     """Map our column names to those of the file: named ones first, then the alias table.
 
     A merge of tables leaves names such as `rating_x`; they count where the plain name is
-    absent. Raises InputError with the name, the accepted ones and the file's own.
+    absent. Raises InputError with the name, the accepted ones and the file's own, and where a
+    wanted column stands twice: nobody could say which of the two is meant.
     """
-    # The first of two columns with one name counts.
     by_name = {name.strip().lower(): name for name in reversed(header)}
     found: dict[str, str] = {}
     for column in contract.columns:
         match = _named(column, by_name, named, file) or _by_alias(column, by_name)
         if match is not None:
+            _require_once(match, header, file)
             found[column.name] = match
         elif column.required:
             raise InputError(
@@ -146,6 +147,16 @@ def _named(
             f"{column.name!r}, but the file has: {', '.join(reversed(list(by_name.values())))}."
         )
     return match
+
+
+def _require_once(name: str, header: Sequence[str], file: str) -> None:
+    plain = name.strip().lower()
+    places = [at for at, other in enumerate(header, start=1) if other.strip().lower() == plain]
+    if len(places) > 1:
+        raise InputError(
+            f"{file}: the column {plain!r} stands {len(places)} times in the header (columns "
+            f"{', '.join(map(str, places))}). Remove or rename all but one of them in the file."
+        )
 
 
 def _by_alias(column: Column, by_name: Mapping[str, str]) -> str | None:

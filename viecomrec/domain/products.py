@@ -3,6 +3,7 @@
 import polars as pl
 
 from viecomrec.domain import columns as c
+from viecomrec.domain.checks import with_decimal_point
 from viecomrec.domain.contracts import ATTRIBUTES, PLACEHOLDERS, PRODUCTS
 
 _TEXTS = (c.NAME, c.BRAND, c.CATEGORY, c.DESCRIPTION, c.FEATURE, c.INGREDIENT, c.SKIN_TYPE, c.IMAGE)
@@ -50,6 +51,7 @@ def read_catalogue(raw_products: pl.DataFrame, raw_attributes: pl.DataFrame | No
         ).with_columns(
             pl.coalesce(name, f"{name}_more").alias(name) for name in names if name != c.PRODUCT_ID
         )
+    products = products.with_columns(with_decimal_point(pl.col(c.RATING)))
     return products.with_columns(
         _number(c.PRICE), _number(c.RATING), _number(c.SOLD).cast(pl.Int64), _flag(c.IN_STOCK)
     ).select(

@@ -173,13 +173,15 @@ class BlockReader:
                 yield from _to_arrow(self._rows(number, scorer)).to_batches()
 
     def _rows(self, number: int, scorer: CommentScorer) -> pl.DataFrame:
-        raw = self.table.read_block(self.blocks[number])
-        if raw is None:
-            self.shards.report(number, BlockReport(0, is_broken=True, bad=None))
+        block = self.table.read_block(self.blocks[number])
+        if block is None:
+            self.shards.report(number, BlockReport(0, 0, is_broken=True, bad=None))
             return _EMPTY
-        named = raw.with_columns(pl.lit(self.source).alias(c.SOURCE))
+        named = block.rows.with_columns(pl.lit(self.source).alias(c.SOURCE))
         good, bad = check_rows(named, self.date_format, self.zone)
-        self.shards.report(number, BlockReport(raw.height, is_broken=False, bad=bad))
+        self.shards.report(
+            number, BlockReport(named.height, block.n_numbers, is_broken=False, bad=bad)
+        )
         place = pl.lit(number * ROWS_OF_A_BLOCK) + pl.col(c.ROW)
         return identify(scored(good, scorer)).with_columns(place.alias(PLACE))
 
@@ -219,19 +221,19 @@ def _date_format(table: RawTable, blocks: Sequence[Block]) -> str | None:
         batch = table.read_block(block)
         if batch is None:
             return None
-        if batch.height:
-            return dates.decide_format(batch[c.AT])
+        if batch.rows.height:
+            return dates.decide_format(batch.rows[c.AT])
     return "iso"
 
 
 def _all_bad(reports: Sequence[BlockReport]) -> tuple[int, pl.DataFrame]:
     """The number of all rows, and the bad ones numbered as in the file."""
-    n_rows, parts = 0, [QUARANTINE_SCHEMA.to_frame()]
+    n_before, parts = 0, [QUARANTINE_SCHEMA.to_frame()]
     for report in reports:
         if report.bad is not None:
-            parts.append(report.bad.with_columns(pl.col(c.ROW) + FIRST_ROW + n_rows))
-        n_rows += report.n_rows
-    return n_rows, pl.concat(parts)
+            parts.append(report.bad.with_columns(pl.col(c.ROW) + FIRST_ROW + n_before))
+        n_before += report.n_numbers
+    return sum(report.n_rows for report in reports), pl.concat(parts)
 
 
 _EMPTY = pl.DataFrame(

@@ -8,7 +8,7 @@ import pytest
 from viecomrec.adapters import raw_files
 from viecomrec.adapters.file_hashes import FileHashes
 from viecomrec.adapters.raw_files import open_table
-from viecomrec.domain.contracts import EVENTS, REVIEWS
+from viecomrec.domain.contracts import ATTRIBUTES, EVENTS, REVIEWS
 from viecomrec.errors import InputError
 
 HEADER = "user_id,product_id,rating,cmt_date,comment"
@@ -98,7 +98,7 @@ def test_a_row_with_too_many_fields_is_marked_where_columns_are_left_out_too(tmp
     table = open_table(path, REVIEWS, {})
     assert table.read()["is_malformed"].to_list() == [False, True, True, False]
     block = table.read_block(next(table.blocks()))
-    assert block["is_malformed"].to_list() == [False, True, True, False]
+    assert block.rows["is_malformed"].to_list() == [False, True, True, False]
 
 
 def test_a_row_that_ends_with_a_separator_or_lacks_the_last_fields_is_no_broken_one(tmp_path):
@@ -181,6 +181,57 @@ def test_a_truncated_archive_is_refused(tmp_path):
 def test_a_header_alone_is_a_table_without_rows(tmp_path):
     assert read(tmp_path, f"{HEADER}\n") == []
     assert read(tmp_path, f"{HEADER}\r") == []
+
+
+BLANKS = f'{HEADER}\n\n{LINE}\n\r\n{LINE[:-9]}"hai\n\ndòng"\n  \n{LINE}\n\n'
+
+
+@pytest.mark.parametrize("more", ["", "u,p,5,2025-03-01,a,b,c\n", 'u,"p,5,2025\n'])
+def test_a_blank_line_is_no_row_yet_rows_keep_the_numbers_of_a_spreadsheet(tmp_path, more):
+    """Also where the layout is broken, which another reader reads."""
+    path = tmp_path / "reviews.csv"
+    path.write_text(BLANKS + more, encoding="utf-8", newline="")
+    table = open_table(path, REVIEWS, {}).read().head(3)
+    assert table["row"].to_list() == [3, 5, 7]
+    assert table["comment"].to_list() == ["tuyệt vời", "hai\n\ndòng", "tuyệt vời"]
+
+
+def test_a_blank_line_is_none_whatever_the_blocks(tmp_path, monkeypatch):
+    path = tmp_path / "reviews.csv"
+    path.write_text(BLANKS, encoding="utf-8", newline="")
+    monkeypatch.setattr(raw_files.RawTable, "_forgiving_batches", None)
+    for size in (1, 7, 50, 4096):
+        monkeypatch.setattr(raw_files, "BLOCK_BYTES", size)
+        table = open_table(path, REVIEWS, {})
+        assert table.read()["row"].to_list() == [3, 5, 7]
+        blocks = [table.read_block(block) for block in table.blocks()]
+        assert sum(block.n_numbers for block in blocks) == 7
+        assert sum(block.rows.height for block in blocks) == 3
+
+
+def test_many_blank_lines_do_not_end_a_broken_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(raw_files, "FORGIVEN_ROWS", 2)
+    path = tmp_path / "reviews.csv"
+    path.write_text(f'{HEADER}\n\n\n\n{LINE}\nu,"p,5,2025\n', encoding="utf-8")
+    assert open_table(path, REVIEWS, {}).read()["row"].to_list() == [5, 6]
+
+
+@pytest.mark.parametrize("line", [",,,,", '""', '"\n\n"', "u1", ",,,,tốt"])
+def test_a_line_with_any_field_is_a_row(tmp_path, line):
+    assert len(read(tmp_path, f"{HEADER}\n{line}\n{LINE}\n")) == 2
+
+
+def test_a_quote_inside_a_text_never_costs_a_row(tmp_path):
+    """Whatever is then thought to be a blank line, a row with fields stays one."""
+    stray = LINE.replace("tuyệt vời", 'ống 5" tốt')
+    rows = read(tmp_path, f"{HEADER}\n{stray}\n{LINE}\n{stray}\n{LINE}\n\n\n{LINE}\n{LINE}\n")
+    assert len([row for row in rows if row[0] == "u1"]) == 6
+
+
+def test_a_file_of_one_column_has_no_blank_rows(tmp_path):
+    path = tmp_path / "attributes.csv"
+    path.write_text("product_id\np1\n\np2\n", encoding="utf-8")
+    assert open_table(path, ATTRIBUTES, {}).read()["product_id"].to_list() == ["p1", "p2"]
 
 
 def test_blocks_end_where_records_end_whatever_their_size(tmp_path, monkeypatch):

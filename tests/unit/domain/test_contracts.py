@@ -2,6 +2,8 @@ import pytest
 
 from viecomrec.domain.contracts import PRODUCTS, REVIEWS, find_columns
 from viecomrec.errors import InputError
+from viecomrec.service.console.messages import twin_of
+from viecomrec.service.console.words import Language
 
 REAL_HEADER = (
     "",
@@ -60,3 +62,18 @@ def test_a_missing_required_column_is_an_error_and_a_missing_optional_one_is_not
     with pytest.raises(InputError, match="'name' is missing"):
         find_columns(("product_id",), PRODUCTS, {}, "f")
     assert "price" not in find_columns(("product_id", "name"), PRODUCTS, {}, "f")
+
+
+def test_a_column_that_stands_twice_is_refused_with_both_places():
+    header = ("user_id", "product_id", "rating", "cmt_date", "note", " Rating ")
+    with pytest.raises(InputError, match=r"'rating' stands 2 times.*columns 3, 6.*Remove") as found:
+        find_columns(header, REVIEWS, {}, "f.csv")
+    assert twin_of(str(found.value), Language.VI)
+    with pytest.raises(InputError, match=r"'sao' stands 2 times.*columns 2, 3"):
+        find_columns(("name", "sao", "sao", "product_id"), PRODUCTS, {"rating": "sao"}, "f.csv")
+
+
+def test_a_column_that_nobody_asks_for_may_stand_twice():
+    header = ("", "", "note", "note", "product_id", "name", "title", "title")
+    found = find_columns(header, PRODUCTS, {}, "f.csv")
+    assert found == {"product_id": "product_id", "name": "name"}

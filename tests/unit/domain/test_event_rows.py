@@ -48,6 +48,17 @@ def test_a_kind_given_at_the_door_fills_only_rows_without_one():
     assert in_utc(table, "UTC", "purchase")["kind"].to_list() == ["purchase", "cart"]
 
 
+def test_a_rating_may_have_the_decimal_comma_of_a_vietnamese_spreadsheet():
+    """`so_sao` as Excel writes it where the comma is the decimal sign; two signs are no number."""
+    raw = rows(*["2025-02-01"] * 6).with_columns(
+        rating=pl.Series(["5,0", " 4,5 ", "3.5", "1,000", "4,5,0", "9,0"])
+    )
+    good, bad = check_rows(raw, "iso", "UTC")
+    assert good["rating"].to_list() == [5.0, 4.5, 3.5, 1.0]
+    assert bad["rule"].to_list() == ["rating_not_a_number", "rating_out_of_range"]
+    assert bad["rating"].to_list() == ["4,5,0", "9,0"]
+
+
 @pytest.mark.parametrize(
     "line",
     [

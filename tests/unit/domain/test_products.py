@@ -42,6 +42,10 @@ def test_placeholders_and_numbers_that_are_none_become_null():
     )
 
 
+def test_an_average_may_have_a_decimal_comma():
+    assert catalogue([{"product_id": "p1", "name": "a", "rating": "4,8"}])["rating"].item() == 4.8
+
+
 def test_texts_are_composed_and_only_a_whole_placeholder_is_none():
     decomposed = unicodedata.normalize("NFD", "Sữa rửa mặt ")
     row = {"product_id": "1", "name": decomposed, "brand": "None of us", "category": " NULL "}
