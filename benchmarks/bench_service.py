@@ -346,7 +346,9 @@ def batch(project: Path) -> dict:
     users = list(bundle.user_ids.user_ids[:100])
     request = BatchRecommendRequest(user_ids=users)
     vectors = np.ascontiguousarray(bundle.user_factors[:100])
-    seen = [bundle.shop.histories.of(user).items for user in users]
+    # The scores are of variant groups; a history names the products themselves.
+    group_of = bundle.shop.catalogue.variant_group
+    seen = [group_of[bundle.shop.histories.of(user).items] for user in users]
 
     def gemm() -> None:
         scores = vectors @ bundle.scorer.item.T
