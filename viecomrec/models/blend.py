@@ -147,36 +147,37 @@ class BlendedScorer:
             values = share.dot(self._rows(name, items, cosines))
             values -= values.mean()
             return values, _scale_of(values)
-        # Rows of mean 0, so that their mixture has mean 0 too and no pass is needed for it.
-        rows = self._whole(name)
         if len(items) == 1:
-            return rows[items[0]], float(self._row_scale(name)[items[0]])
-        values = share.dot(rows.take(items, axis=0))
-        return values, _scale_of(values)
+            return self.kept_rows(name)[items[0]], float(self._row_scale(name)[items[0]])
+        return mixture_of(self.kept_rows(name), items, share)
 
     def _cf_of_one(self, vector: Floats | None) -> Floats:
         """As `_cf` for one vector, without the cost of a batch."""
         if vector is None:
             return np.zeros(self.n_items, dtype=np.float32)
-        scaled, offset = self.standardised_vector(vector)
-        scores: Floats = self.extended_items.dot(scaled)
-        scores -= offset
+        scores: Floats = self.standardised_vector(vector).dot(self.centred_factors)
         return scores
 
-    def standardised_vector(self, vector: Floats) -> tuple[Floats, np.float32]:
-        """(x, offset) such that `extended_items @ x - offset` has mean 0 and deviation 1."""
-        _, mean, covariance = self._item_moments
+    def standardised_vector(self, vector: Floats) -> Floats:
+        """The vector whose product with `centred_factors` has mean 0 and deviation 1."""
         if self.item_bias is not None:
             vector = np.append(vector, np.float32(1))
-        variance = float(vector.dot(covariance).dot(vector))
+        variance = float(vector.dot(self._covariance).dot(vector))
         deviation = math.sqrt(variance) if variance > 0 else 0.0
-        scaled = vector * np.float32(1 / deviation if deviation > _TINY else 0)
-        return scaled, scaled.dot(mean)
+        scaled: Floats = vector * np.float32(1 / deviation if deviation > _TINY else 0)
+        return scaled
 
     @property
-    def extended_items(self) -> Floats:
-        """V, with the biases as one more column where the model has them."""
+    def centred_factors(self) -> Floats:
+        """V less its mean row, so that no score needs its mean taken away; a row per factor.
+
+        With the biases as one more factor where the model has them.
+        """
         return self._item_moments[0]
+
+    @property
+    def _covariance(self) -> Floats:
+        return self._item_moments[1]
 
     @cached_property
     def same_for_all(self) -> dict[str, Floats]:
@@ -260,34 +261,31 @@ class BlendedScorer:
 
     def cf_of_many(self, vectors: Floats) -> Floats:
         """V u of each row, of mean 0 and deviation 1."""
-        scales, offsets = self.standardised(vectors)
-        scores = self.behaviour_of_many(vectors, scales)
-        scores -= offsets[:, None]
-        return scores
+        return self.behaviour_of_many(vectors, self.scales_of(vectors))
 
-    def standardised(self, vectors: Floats) -> tuple[Floats, Floats]:
-        """For each vector (scale, offset): `behaviour(u, scale) - offset` is standardised.
+    def scales_of(self, vectors: Floats) -> Floats:
+        """For each vector the scale by which its `behaviour` has deviation 1.
 
-        By the mean and covariance of V, without computing a score.
+        By the covariance of V, without computing a score.
         """
-        _, mean, covariance = self._item_moments
         vectors = self._extended(vectors)
-        deviation = np.sqrt(np.maximum(((vectors @ covariance) * vectors).sum(axis=1), 0))
-        scales = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > _TINY)
-        return scales, (vectors @ mean) * scales
+        deviation = np.sqrt(np.maximum(((vectors @ self._covariance) * vectors).sum(axis=1), 0))
+        scales: Floats = np.zeros_like(deviation)
+        np.divide(1, deviation, out=scales, where=deviation > _TINY)
+        return scales
 
     def behaviour(self, vector: Floats, scale: float) -> Floats:
-        """`scale` x V u, with the biases of the items where the model has them; a new array."""
+        """`scale` x V u, of mean 0, with the biases where the model has them; a new array."""
         scaled = vector * scale
         if self.item_bias is not None:
             scaled = np.append(scaled, np.float32(scale))
-        scores: Floats = self.extended_items.dot(scaled)
+        scores: Floats = scaled.dot(self.centred_factors)
         return scores
 
     def behaviour_of_many(self, vectors: Floats, scales: Floats) -> Floats:
         """As `behaviour` for each row."""
         scaled: Floats = np.multiply(self._extended(vectors), scales[:, None])
-        scores: Floats = scaled @ self.extended_items.T
+        scores: Floats = scaled @ self.centred_factors
         return scores
 
     def _extended(self, vectors: Floats) -> Floats:
@@ -297,21 +295,21 @@ class BlendedScorer:
         return np.hstack([vectors, np.ones((len(vectors), 1), dtype=np.float32)])
 
     @cached_property
-    def _item_moments(self) -> tuple[Floats, Floats, Floats]:
+    def _item_moments(self) -> tuple[Floats, Floats]:
         item = self.item
         if self.item_bias is not None:
-            item = np.ascontiguousarray(np.hstack([item, self.item_bias[:, None]]))
-        mean = item.mean(axis=0, dtype=np.float64)
-        centred = item - mean
+            item = np.hstack([item, self.item_bias[:, None]])
+        centred = item - item.mean(axis=0, dtype=np.float64)
         covariance = centred.T @ centred / len(item)
-        return item, mean.astype(np.float32), covariance.astype(np.float32)
+        factors = np.ascontiguousarray(centred.T, dtype=np.float32)
+        return factors, covariance.astype(np.float32)
 
     def _per_history(self, shares: csr_array, name: str) -> Floats:
         """The share-weighted mean of item-to-item rows, standardised per user."""
         if not self.has(name):
             return np.zeros(shares.shape, dtype=np.float32)
         if self.is_kept_whole:
-            mixed = shares @ self._whole(name)
+            mixed = shares @ self.kept_rows(name)
         else:
             used, places = np.unique(shares.indices, return_inverse=True)
             narrow = (shares.data, places, shares.indptr)
@@ -335,7 +333,8 @@ class BlendedScorer:
             {name: known.__dict__[name] for name in same if name in known.__dict__}
         )
 
-    def _whole(self, name: str) -> Floats:
+    def kept_rows(self, name: str) -> Floats:
+        """The item-to-item rows of all items, each of mean 0, where they are kept whole."""
         return self._content_matrix if name == "content" else self._together_matrix
 
     def _rows(self, name: str, items: NDArray[Any], cosines: Floats | None = None) -> Floats:
@@ -405,6 +404,12 @@ class BlendedScorer:
         if self.quality is None:
             return np.zeros(self.n_items, dtype=np.float32)
         return _standardised(self.quality.copy())
+
+
+def mixture_of(kept_rows: Floats, items: NDArray[Any], share: Floats) -> Mixture:
+    """`BlendedScorer.mixture` of kept rows: their means are 0, so its mean is 0 without a pass."""
+    values = share.dot(kept_rows.take(items, axis=0))
+    return values, _scale_of(values)
 
 
 _TINY = np.float32(1e-12)

@@ -69,17 +69,15 @@ class UserScores:
     def _behaviour(self, weight: float) -> Floats:
         if self._vector is None or not weight:
             return np.zeros(self._scorer.n_items, dtype=np.float32)
-        vector, offset = self._vector
-        scores: Floats = self._scorer.extended_items.dot(vector * np.float32(weight))
-        scores -= np.float32(weight) * offset
+        weighed = self._vector * np.float32(weight)
+        scores: Floats = weighed.dot(self._scorer.centred_factors)
         return scores
 
     def _behaviour_at(self, columns: NDArray[np.intp]) -> Floats:
         if self._vector is None:
             return np.zeros(len(columns), dtype=np.float32)
-        vector, offset = self._vector
-        scores: Floats = self._scorer.extended_items.take(columns, axis=0).dot(vector)
-        scores -= offset
+        factors = self._scorer.centred_factors.take(columns, axis=1)
+        scores: Floats = self._vector.dot(factors)
         return scores
 
     def _mixture(self, name: str) -> Mixture:

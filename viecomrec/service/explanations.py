@@ -73,22 +73,29 @@ class Explainer:
 
     def explain(self, items: Sequence[int], history: NDArray[np.int32]) -> list[Evidence]:
         """One reason for each of `items`; `history` is oldest first, may be empty."""
+        products = history.tolist()
         groups = np.array([self._group_of[item] for item in items], dtype=np.intp)
-        return [evidence_of(code) for code in self.codes(groups, items, history)]
+        product_groups = [self._group_of[product] for product in products]
+        return [evidence_of(code) for code in self.codes(groups, items, products, product_groups)]
 
     def codes(
-        self, groups: NDArray[np.integer], items: Sequence[int], history: NDArray[np.int32]
+        self,
+        groups: NDArray[np.integer],
+        items: Sequence[int],
+        history: Sequence[int],
+        history_groups: Sequence[int],
     ) -> list[int]:
-        """The reasons of `items` (whose variant groups are `groups`), each as a number.
+        """The reasons of `items` by a `history` (oldest first), each as a number.
 
         `evidence_of` reads it: a number is made and looked up in less time than an `Evidence`.
+        The variant groups of both are given too.
         """
-        if len(history) == 0:
+        if not history:
             return [_POPULAR] * len(items)
         # Of equally strong reasons the latest product gives the one: the first maximum.
-        latest: list[int] = history[: -MAX_EXPLAINING_PRODUCTS - 1 : -1].tolist()
-        group_of, otherwise = self._group_of, self._otherwise
-        rows = self._rows([group_of[product] for product in latest], groups)
+        latest = history[: -MAX_EXPLAINING_PRODUCTS - 1 : -1]
+        rows = self._rows(history_groups[: -MAX_EXPLAINING_PRODUCTS - 1 : -1], groups)
+        otherwise = self._otherwise
         codes = []
         for item, strengths in zip(items, zip(*rows, strict=True), strict=True):
             strongest = max(strengths)

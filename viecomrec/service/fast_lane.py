@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viecomrec.domain import ranking
-from viecomrec.models.blend import DENSE_UP_TO, Floats
+from viecomrec.models.blend import DENSE_UP_TO, Floats, mixture_of
 from viecomrec.service.rendering import UserList, user_list
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ class FastLane:
     """Of the two signals of behaviour: what each counts, and its part of what is shown as `cf`."""
 
     content_weight: float
+    together: Floats
+    content: Floats
+    """`BlendedScorer.kept_rows`."""
+
     history_groups: NDArray[np.int32]
     """`Histories.items` as variant groups."""
 
@@ -50,8 +54,7 @@ class FastLane:
     """Where a user's events stand in `Histories`."""
 
     scales: memoryview
-    offsets: memoryview
-    """`BlendedScorer.standardised` times the weight of the factors."""
+    """`BlendedScorer.scales_of` times the weight of the factors."""
 
 
 def open_lane(bundle: "Bundle") -> FastLane | None:
@@ -70,7 +73,7 @@ def open_lane(bundle: "Bundle") -> FastLane | None:
     shown, has_one = _first_shown(bundle)
     base = scorer.fixed_part(weights.get("popularity", 0.0), weights.get("quality", 0.0))
     events_from, events_to = histories.events_of_all(bundle.user_ids.user_ids)
-    scales, offsets = scorer.standardised(bundle.user_factors)
+    scales = scorer.scales_of(bundle.user_factors)
     return FastLane(
         shown=shown,
         base=np.where(has_one, base, NEVER),
@@ -79,11 +82,12 @@ def open_lane(bundle: "Bundle") -> FastLane | None:
         together_weight=weights.get("together", 0.0),
         together_share=bundle.behaviour_shares.get("together", 0.0),
         content_weight=weights.get("content", 0.0),
+        together=scorer.kept_rows("together"),
+        content=scorer.kept_rows("content"),
         history_groups=bundle.shop.catalogue.variant_group[histories.items],
         events_from=events_from.data,
         events_to=events_to.data,
         scales=(scales * np.float32(weights["cf"])).data,
-        offsets=(offsets * np.float32(weights["cf"])).data,
     )
 
 
@@ -114,8 +118,9 @@ class PlainUser(NamedTuple):
 
     user_id: str
     row: int
-    items: NDArray[np.int32]
-    """The products of all events, oldest first."""
+    products: list[int]
+    product_groups: list[int]
+    """Of all events, oldest first."""
 
     groups: NDArray[np.int32]
     confidences: Floats
@@ -128,7 +133,7 @@ def plain_list(bundle: "Bundle", lane: FastLane, user_id: str, k: int) -> UserLi
     if user is None:
         return None
     cf = bundle.scorer.behaviour(bundle.user_factors[user.row], lane.scales[user.row])
-    return _finish(bundle, lane, user, cf, lane.offsets[user.row], k)
+    return _finish(bundle, lane, user, cf, k)
 
 
 def plain_lists(
@@ -144,10 +149,7 @@ def plain_lists(
     scales = np.array([lane.scales[row] for row in rows], dtype=np.float32)
     scores = bundle.scorer.behaviour_of_many(vectors, scales)
     lists = iter(
-        [
-            _finish(bundle, lane, user, cf, lane.offsets[user.row], k)
-            for user, cf in zip(plain, scores, strict=True)
-        ]
+        [_finish(bundle, lane, user, cf, k) for user, cf in zip(plain, scores, strict=True)]
     )
     return [None if user is None else next(lists) for user in users]
 
@@ -158,43 +160,42 @@ def _plain_user(bundle: "Bundle", lane: FastLane, user_id: str) -> PlainUser | N
         return None
     events = slice(lane.events_from[row], lane.events_to[row])
     groups, histories = lane.history_groups[events], bundle.shop.histories
-    items, confidences = histories.items[events], histories.confidences[events]
-    if len(groups) == 0:
+    products, product_groups = histories.items[events].tolist(), groups.tolist()
+    if not products:
         return None
-    if len(set(groups.tolist())) < len(groups):
+    confidences = histories.confidences[events]
+    if len(set(product_groups)) < len(product_groups):
         group_of = bundle.shop.catalogue.variant_group
         history = histories.at(events).resolved(group_of)
         groups, confidences = group_of[history.items], history.confidences
-    return PlainUser(user_id, row, items, groups, confidences)
+    return PlainUser(user_id, row, products, product_groups, groups, confidences)
 
 
-def _finish(
-    bundle: "Bundle", lane: FastLane, user: PlainUser, cf: Floats, offset: float, k: int
-) -> UserList:
-    """From the weighted scores of behaviour, which are too high by `offset`, to the list."""
-    scorer, groups = bundle.scorer, user.groups
+def _finish(bundle: "Bundle", lane: FastLane, user: PlainUser, cf: Floats, k: int) -> UserList:
+    """From the weighted scores of behaviour to the list."""
     # Not divided by their sum: a mixture is brought to deviation 1 anyway.
-    together, together_scale = scorer.mixture("together", groups, user.confidences)
-    content, content_scale = scorer.mixture("content", groups, user.confidences)
+    together, together_scale = mixture_of(lane.together, user.groups, user.confidences)
+    content, content_scale = mixture_of(lane.content, user.groups, user.confidences)
     total = cf + lane.base
     if lane.together_weight:
         total += together * (lane.together_weight * together_scale)
     if lane.content_weight:
         total += content * (lane.content_weight * content_scale)
-    for group in groups.tolist():
+    for group in user.product_groups:
         total[group] = NEVER
     best = ranking.best(total, k)
-    columns = lane.shown.take(best).tolist()
+    columns = lane.shown[best].tolist()
     # A few numbers are weighed faster one by one than as arrays.
     of_cf, of_together = lane.cf_share / lane.cf_weight, lane.together_share * together_scale
-    pairs = zip(cf.take(best).tolist(), together.take(best).tolist(), strict=True)
+    pairs = zip(cf[best].tolist(), together[best].tolist(), strict=True)
     fragments = bundle.shop.fragments
+    codes = bundle.shop.explainer.codes(best, columns, user.products, user.product_groups)
     items = fragments.items(
         columns,
-        [score - offset for score in total.take(best).tolist()],
-        [of_cf * (from_cf - offset) + of_together * other for from_cf, other in pairs],
-        [content_scale * closeness for closeness in content.take(best).tolist()],
-        fragments.reasons(bundle.shop.explainer.codes(best, columns, user.items)),
+        total[best].tolist(),
+        [of_cf * from_cf + of_together * other for from_cf, other in pairs],
+        [content_scale * closeness for closeness in content[best].tolist()],
+        fragments.reasons(codes),
     )
     answer = user_list(user.user_id, bundle.model_id_json, "factors", None, items)
     return UserList(len(columns), answer)
