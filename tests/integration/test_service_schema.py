@@ -15,7 +15,7 @@ CHECKS = (
 )
 ADDRESSES = (
     "^/(recommend|batch_recommend|similar_items|search.*|ingest.*|health|ready|model_info|stats"
-    "|reload_model|metrics)$"
+    "|reload_model|metrics|scheduler.*)$"
 )
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Depends, HTTPException, Query
 from pydantic import BaseModel
 
 from viecomrec.bootstrap import Installation
-from viecomrec.domain.api_state import ErrorAnswer
+from viecomrec.domain.api_state import ErrorAnswer, InvalidAnswer
 from viecomrec.errors import ConfigurationError
 from viecomrec.pipelines import scheduler_management as management
 from viecomrec.pipelines.scheduler_management import ManagementTools
@@ -128,7 +128,7 @@ def _add_acting(routes: APIRouter, installation: Installation) -> None:
 
     @routes.put(
         "/jobs/{job_id}/schedule",
-        responses={422: {"model": ErrorAnswer, "description": "The schedule is not allowed"}},
+        responses={422: {"model": InvalidAnswer, "description": "The schedule is not allowed"}},
     )
     def change_schedule(
         job_id: str, fields: Annotated[dict[str, int | str | None], Body()]

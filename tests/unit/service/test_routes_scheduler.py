@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from viecomrec.adapters import detached
 from viecomrec.bootstrap import Installation
+from viecomrec.domain.api_state import InvalidAnswer
 from viecomrec.domain.occurrences import Cause, OccurrenceRecord, State
 from viecomrec.paths import ProjectPaths
 from viecomrec.service.routes_scheduler import scheduler_routes
@@ -87,6 +88,16 @@ def test_a_schedule_that_is_not_allowed_is_422_and_changes_nothing(client, insta
     assert (answer.status_code, "mon, tue" in answer.json()["detail"]) == (422, True)
     assert not installation.paths.scheduler_config_file.exists()
     assert client.put("/scheduler/jobs/model_training/schedule", json=[1]).status_code == 422
+
+
+@pytest.mark.parametrize("fields", [{"day_of_week": 7}, {"hour": [1]}])
+def test_what_is_wrong_with_a_schedule_is_told_as_described(client, fields):
+    route = client.get("/openapi.json").json()["paths"]["/scheduler/jobs/{job_id}/schedule"]
+    described = route["put"]["responses"]["422"]["content"]["application/json"]["schema"]
+    assert described == {"$ref": f"#/components/schemas/{InvalidAnswer.__name__}"}
+    answer = client.put("/scheduler/jobs/model_training/schedule", json=fields)
+    assert answer.status_code == 422
+    assert InvalidAnswer.model_validate(answer.json()).detail
 
 
 @pytest.mark.parametrize("fields", [{"module": "os"}, {"args": "--x"}, {"hour": 1, "module": "os"}])
