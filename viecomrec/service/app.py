@@ -30,7 +30,7 @@ from viecomrec.errors import (
 )
 from viecomrec.service.console.routes import console_app
 from viecomrec.service.docs_page import docs_page
-from viecomrec.service.front_door import DEFECT, FrontDoor, problems
+from viecomrec.service.front_door import DEFECT, REFUSALS, FrontDoor, problems
 from viecomrec.service.routes_ingest import ingest_routes
 from viecomrec.service.routes_products import product_routes
 from viecomrec.service.routes_scheduler import scheduler_routes
@@ -65,6 +65,7 @@ def create_app(installation: Installation | None = None) -> FrontDoor:
         lifespan=_life_of(worker),
         docs_url=None,
         redoc_url=None,
+        responses=REFUSALS,
     )
     app.state.worker = worker
     app.include_router(user_routes(worker))

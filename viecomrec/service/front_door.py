@@ -15,9 +15,11 @@ import structlog
 from pydantic import ValidationError
 
 from viecomrec.domain.api import RecommendRequest
+from viecomrec.domain.api_state import ErrorAnswer
 from viecomrec.errors import InputError, ServiceError, VieComRecError
 from viecomrec.service.recommender import recommend
 from viecomrec.service.rendering import to_json
+from viecomrec.service.responses import Responses
 from viecomrec.service.security import ClientLimits, TokenGuard, share_of
 from viecomrec.service.worker import Worker
 
@@ -36,6 +38,20 @@ WITHOUT_LIMIT = frozenset({"/health", "/ready"})
 
 TOO_MANY = "Too many requests"
 DEFECT = b'{"detail":"Internal error; the log of the service says what happened"}'
+
+
+REFUSALS: Responses = {
+    408: {"model": ErrorAnswer, "description": "The request did not arrive in time"},
+    413: {"model": ErrorAnswer, "description": "The body is larger than the service reads"},
+    429: {
+        "model": ErrorAnswer,
+        "description": TOO_MANY,
+        "headers": {
+            "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}}
+        },
+    },
+}
+"""What the door answers instead of the application, for the description of every address."""
 
 
 class BodyTooLargeError(Exception):

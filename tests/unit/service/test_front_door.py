@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from installation import TOKEN, write_installation
 
+from viecomrec.domain.api_state import ErrorAnswer
 from viecomrec.service.app import create_app
 
 TOKEN_HEADER = (b"authorization", f"Bearer {TOKEN}".encode())
@@ -62,6 +63,18 @@ def test_pitfall_38_the_size_limit_holds_while_the_body_is_read(door):
     assert n_unread > 40
     status, _, _, _ = call(door, parts=[b"x" * 2_000_001], headers=[(b"content-length", b"5")])
     assert status == 413
+
+
+def test_every_address_is_described_with_what_the_door_refuses(door):
+    described = door.app.openapi()
+    error = {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}
+    for path, operations in described["paths"].items():
+        for operation in operations.values():
+            for status in ("408", "413", "429"):
+                answer = operation["responses"][status]["content"]["application/json"]
+                assert answer["schema"] == error, (path, status)
+    limited = described["paths"]["/recommend"]["post"]["responses"]["429"]
+    assert limited["headers"]["Retry-After"]["schema"] == {"type": "integer"}
 
 
 def test_a_body_in_many_parts_is_one_body(door):
