@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import socket
 import statistics
 import subprocess
@@ -385,6 +386,8 @@ def main() -> int:
     parser.add_argument("--project-dir", type=Path, help="a shop with a deployed model")
     parser.add_argument("--only-reloads", action="store_true", help="four reloads under load")
     arguments = parser.parse_args()
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk, which asks the questions, is missing: apt-get install wrk")
     load_before = psutil.getloadavg()[0]
     with tempfile.TemporaryDirectory() as temporary:
         project = arguments.project_dir or make_shop(Path(temporary))
