@@ -1,20 +1,22 @@
 """Taking one person out of files of every kind; each file is replaced in one step."""
 
 import codecs
-import csv
 import gzip
+import io
 import json
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import polars as pl
 
 from viecomrec.adapters import atomic_files
-from viecomrec.adapters.raw_files import RawTable, open_table
+from viecomrec.adapters.raw_files import RawTable, csv_rows, open_table
 from viecomrec.adapters.staging import (
     is_segment,
     new_segment_path,
@@ -22,9 +24,11 @@ from viecomrec.adapters.staging import (
     segments,
 )
 from viecomrec.domain import columns as c
+from viecomrec.domain import dates
 from viecomrec.domain.contracts import EVENTS
 from viecomrec.domain.erasure import UpTo
 from viecomrec.domain.event_rows import rows_of_lines
+from viecomrec.errors import InputError
 
 ERASED = "[erased]"
 SHORT_DIGITS = 6
@@ -39,15 +43,15 @@ def erase_from_table(
 
     With `until` the later ones stay; here and below.
     """
-    content = path.read_bytes()
-    is_compressed = content.startswith(GZIP_MARK)
-    text = (gzip.decompress(content) if is_compressed else content).decode(encoding)
-    kept, dropped = _without_records(text, table, user, until)
+    before = _state(path)
+    dropped = _records_of_user(path, table, encoding, user, until)
     if dropped:
-        encoded = kept.encode(encoding)
-        packed = gzip.compress(encoded, mtime=0) if is_compressed else encoded
-        atomic_files.write_bytes(path, packed)
-    return dropped
+        with atomic_files.new_file(path) as temporary:
+            with _text_of(path, encoding) as text, _text_to(temporary, path, encoding) as kept:
+                numbered = enumerate(_records(text))
+                kept.writelines(record for number, record in numbered if number not in dropped)
+            _require_unchanged(path, before)
+    return len(dropped)
 
 
 def erase_from_lines(path: Path, user: str, until: UpTo | None = None) -> int:
@@ -226,21 +230,62 @@ def _without_lines(lines: Sequence[str], user: str, until: UpTo | None) -> list[
     return [line for number, line in enumerate(lines) if number not in dropped]
 
 
-def _without_records(text: str, table: RawTable, user: str, until: UpTo | None) -> tuple[str, int]:
-    header, *records = _records(text)
-    names = _fields(header.removeprefix("\ufeff"), table.separator)
-    user_at, date_at = (names.index(table.columns[name]) for name in (c.USER_ID, c.AT))
-    theirs: list[int] = []
-    dates: list[str | None] = []
-    for number, record in enumerate(records):
-        fields = _fields(record, table.separator)
-        if len(fields) > user_at and fields[user_at].strip() == user:
-            theirs.append(number)
-        if until is not None:
-            dates.append(fields[date_at] if len(fields) > date_at else None)
-    dropped = set(_not_spared(theirs, dates, until))
-    kept = [record for number, record in enumerate(records) if number not in dropped]
-    return "".join([header, *kept]), len(dropped)
+def _records_of_user(
+    path: Path, table: RawTable, encoding: str, user: str, until: UpTo | None
+) -> set[int]:
+    """Which records of a CSV file are a user's; the header is number 0."""
+    with _text_of(path, encoding) as text:
+        records = enumerate(_records(text))
+        _, header = next(records)
+        names = _fields(header.removeprefix("\ufeff"), table.separator)
+        user_at, date_at = (names.index(table.columns[name]) for name in (c.USER_ID, c.AT))
+        # Only an id with a quote in it is written otherwise than it is.
+        may_be = (one for one in records if user in one[1] or '"' in user)
+        theirs: dict[int, str | None] = {}
+        for number, record in may_be:
+            fields = _fields(record, table.separator)
+            if len(fields) > user_at and fields[user_at].strip() == user:
+                theirs[number] = fields[date_at] if len(fields) > date_at else None
+    if until is None or not theirs:
+        return set(theirs)
+    counts = table.map_batches(lambda batch: dates.count_formats(batch[c.AT]))
+    date_format = dates.most_common(sum(counts, Counter()))
+    spared = until.spares_in(pl.Series(theirs.values(), dtype=pl.String), date_format)
+    return {number for number, is_spared in zip(theirs, spared, strict=True) if not is_spared}
+
+
+def _text_of(path: Path, encoding: str) -> TextIO:
+    """The text of a file that may be compressed; lines end with LF alone, and stay as they are."""
+    if _is_compressed(path):
+        return gzip.open(path, "rt", encoding=encoding, newline="\n")
+    return path.open(encoding=encoding, newline="\n")
+
+
+@contextmanager
+def _text_to(path: Path, like: Path, encoding: str) -> Iterator[TextIO]:
+    """A new file, compressed as another one is; equal texts give equal bytes."""
+    with path.open("wb") as file, ExitStack() as opened:
+        packed = gzip.GzipFile("", "wb", fileobj=file, mtime=0) if _is_compressed(like) else file
+        opened.enter_context(packed)
+        yield opened.enter_context(io.TextIOWrapper(packed, encoding=encoding, newline="\n"))
+
+
+def _is_compressed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == GZIP_MARK
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    stat = path.stat()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _require_unchanged(path: Path, before: tuple[int, int, int]) -> None:
+    if _state(path) != before:
+        raise InputError(
+            f"{path} changed while it was read. Erase again when the export is finished; write "
+            "new exports under another name and rename them at the end."
+        )
 
 
 def _not_spared(
@@ -254,20 +299,23 @@ def _not_spared(
     return [number for number, is_spared in zip(theirs, spared, strict=True) if not is_spared]
 
 
-def _records(text: str) -> Iterator[str]:
+def _records(lines: Iterable[str]) -> Iterator[str]:
     """The records of a CSV file with their line ends; a quoted field may span lines."""
-    pending = ""
-    for line in _LINE.findall(text):
-        pending += line
-        if pending.count('"') % 2 == 0:
-            yield pending
-            pending = ""
+    pending: list[str] = []
+    n_quotes = 0
+    for line in lines:
+        pending.append(line)
+        n_quotes += line.count('"')
+        if n_quotes % 2 == 0:
+            yield "".join(pending)
+            pending.clear()
     if pending:
-        yield pending
+        yield "".join(pending)
 
 
 def _fields(record: str, separator: str) -> list[str]:
-    return next(csv.reader([record.rstrip("\r\n")], delimiter=separator), [])
+    # A CR inside a text without quotes is a character to Polars and an error to Python.
+    return next(csv_rows([record.rstrip("\r\n").replace("\r", " ")], separator), [])
 
 
 def _names(line: str, user: str) -> bool:

@@ -5,7 +5,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -27,6 +27,7 @@ _SEPARATORS = (",", ";", "\t", "|")
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF8_MARK = "\ufeff"
 _HEAD_BYTES = 65_536
+_LONGEST_FIELD = 2**31 - 1
 _MORE = "\x1f"
 """A column behind the last one: whoever has a value there has more fields than the header."""
 
@@ -173,7 +174,7 @@ class RawTable:
 
     def _forgiving_batches(self) -> Iterator[pl.DataFrame]:
         with io.TextIOWrapper(self._stream(), encoding="utf-8", newline="") as text:
-            rows = csv.reader(text, delimiter=self.separator)
+            rows = csv_rows(text, self.separator)
             header = [name.removeprefix(_UTF8_MARK) for name in next(rows)]
             all_lines = enumerate(rows, start=FIRST_ROW)
             numbered = ((number, row) for number, row in all_lines if not _is_blank(row))
@@ -302,7 +303,13 @@ def _require_text(path: Path, head: bytes) -> None:
 
 
 def _header(text: str, separator: str) -> Sequence[str]:
-    return next(csv.reader([text], delimiter=separator))
+    return next(csv_rows([text], separator))
+
+
+def csv_rows(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    """The fields of each record, however long they are."""
+    csv.field_size_limit(_LONGEST_FIELD)  # Python's own bound is 131,072 characters
+    return csv.reader(lines, delimiter=separator)
 
 
 def _head(path: Path) -> bytes:

@@ -1,5 +1,8 @@
 """Dates of shop exports: the format is decided once per column, slashes are day-first."""
 
+from collections import Counter
+from collections.abc import Mapping
+
 import polars as pl
 
 UTC_MICROSECONDS = pl.Datetime("us", "UTC")
@@ -20,12 +23,23 @@ FORMATS = {
 
 def decide_format(values: pl.Series) -> str:
     """The format that most values of the column have."""
+    return most_common(count_formats(values))
+
+
+def count_formats(values: pl.Series) -> Counter[str]:
+    """How many of the values have each format, so that a column can be counted in parts."""
     frame = values.to_frame("value")
-    counts = frame.select(
-        pl.col("value").str.contains(shape).sum().fill_null(0).alias(name)
-        for name, shape in FORMATS.items()
-    ).row(0, named=True)
-    return max(FORMATS, key=lambda name: counts[name])
+    return Counter(
+        frame.select(
+            pl.col("value").str.contains(shape).sum().fill_null(0).alias(name)
+            for name, shape in FORMATS.items()
+        ).row(0, named=True)
+    )
+
+
+def most_common(counts: Mapping[str, int]) -> str:
+    """The first format of those that most values have."""
+    return max(FORMATS, key=lambda name: counts.get(name, 0))
 
 
 def parse(values: pl.Series, date_format: str, zone: str) -> pl.Series:

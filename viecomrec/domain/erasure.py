@@ -57,8 +57,11 @@ class UpTo:
 
     def spares(self, texts: pl.Series, column: pl.Series) -> pl.Series:
         """Which of some dates of a column are later; one that cannot be read counts as earlier."""
-        parsed = dates.parse(texts, dates.decide_format(column), self.zone)
-        return (parsed > self.instant).fill_null(value=False)
+        return self.spares_in(texts, dates.decide_format(column))
+
+    def spares_in(self, texts: pl.Series, date_format: str) -> pl.Series:
+        """As `spares`, where the format of the column is known."""
+        return (dates.parse(texts, date_format, self.zone) > self.instant).fill_null(value=False)
 
 
 def without_user(rows: pl.DataFrame, user_id: str, until: UpTo | None = None) -> pl.DataFrame:

@@ -172,6 +172,14 @@ def test_a_quote_that_is_never_closed_is_marked(tmp_path):
     assert table["is_malformed"].to_list() == [False, True]
 
 
+def test_a_broken_row_is_marked_beside_a_comment_of_one_megabyte(tmp_path):
+    """Python's CSV reader has a bound of 131,072 characters of its own."""
+    rows = f'u1,p1,5,2025-03-01,{"tốt " * 250_000}\n{LINE},x,y\nu,"p,5,2025\n'
+    path = tmp_path / "reviews.csv"
+    path.write_text(f"{HEADER}\n{rows}", encoding="utf-8")
+    assert open_table(path, REVIEWS, {}).read()["is_malformed"].to_list() == [False, True, True]
+
+
 def test_a_truncated_archive_is_refused(tmp_path):
     content = gzip.compress(f"{HEADER}\n{LINE}\n".encode() * 100)[:-20]
     with pytest.raises(InputError, match="cannot be unpacked"):
