@@ -7,7 +7,7 @@ alone: the service starts without a compiler.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -33,6 +33,9 @@ FACTORS_ALONE: Mapping[str, float] = {"cf": 1.0}
 
 DENSE_UP_TO = 4096
 """Products up to which item-to-item scores are kept whole (64 MB each at most)."""
+
+KEPT_ROWS_BYTES = 2**27
+"""Of larger catalogues the rows asked for lately are kept: as much as the largest whole ones."""
 
 CONTENT_EXPONENT = 0.5
 """Content score = cosine x (popularity + 1/2)^exponent."""
@@ -135,21 +138,35 @@ class BlendedScorer:
         signal: Floats = values * scale
         return signal
 
-    def mixture(
-        self, name: str, items: NDArray[Any], share: Floats, cosines: Floats | None = None
-    ) -> Mixture:
+    def mixture(self, name: str, items: NDArray[Any], share: Floats) -> Mixture:
         """(values, scale) such that values x scale is the signal; not to be written to.
 
-        For a signal that exists and a history that is not empty. `cosines` of the items, where
-        the caller has them already, save most of the work in a catalogue that is not kept whole.
+        For a signal that exists and a history that is not empty.
         """
         if not self.is_kept_whole:
-            values = share.dot(self._rows(name, items, cosines))
-            values -= values.mean()
+            rows = np.stack([self._kept_row(item)[name] for item in items.tolist()])
+            values = share.dot(rows)
             return values, _scale_of(values)
         if len(items) == 1:
             return self.kept_rows(name)[items[0]], float(self._row_scale(name)[items[0]])
         return mixture_of(self.kept_rows(name), items, share)
+
+    @cached_property
+    def _kept_row(self) -> Callable[[int], Mapping[str, Floats]]:
+        """The rows of one product for both signals, of mean 0; the texts are read once for both.
+
+        People mostly chose what many chose, so few rows serve many requests.
+        """
+        # A cache that referred to this scorer itself would be a circle, which outlives a reload.
+        twin = replace(self)
+        return lru_cache(max(1, KEPT_ROWS_BYTES // (8 * self.n_items)))(twin._one_row)  # noqa: SLF001
+
+    def _one_row(self, item: int) -> Mapping[str, Floats]:
+        items = np.array([item])
+        cosines = self.cosines(items)
+        content = self._content_rows(items, cosines)
+        together = self._together_rows(items, cosines)
+        return {"content": _centred(content)[0], "together": _centred(together)[0]}
 
     def _cf_of_one(self, vector: Floats | None) -> Floats:
         """As `_cf` for one vector, without the cost of a batch."""
@@ -337,9 +354,9 @@ class BlendedScorer:
         """The item-to-item rows of all items, each of mean 0, where they are kept whole."""
         return self._content_matrix if name == "content" else self._together_matrix
 
-    def _rows(self, name: str, items: NDArray[Any], cosines: Floats | None = None) -> Floats:
+    def _rows(self, name: str, items: NDArray[Any]) -> Floats:
         rows = self._content_rows if name == "content" else self._together_rows
-        return rows(items, self.cosines(items) if cosines is None else cosines)
+        return rows(items, self.cosines(items))
 
     @property
     def is_kept_whole(self) -> bool:

@@ -5,7 +5,6 @@ final score needs every item, the single signals only the items that are shown.
 """
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -82,13 +81,8 @@ class UserScores:
 
     def _mixture(self, name: str) -> Mixture:
         if name not in self._mixed:
-            self._mixed[name] = self._scorer.mixture(name, self._items, self._share, self._cosines)
+            self._mixed[name] = self._scorer.mixture(name, self._items, self._share)
         return self._mixed[name]
-
-    @cached_property
-    def _cosines(self) -> Floats | None:
-        """Of texts, for both signals that need them; None where all pairs are kept anyway."""
-        return None if self._scorer.is_kept_whole else self._scorer.cosines(self._items)
 
     def _item_to_item_at(self, name: str, columns: NDArray[np.intp]) -> Floats:
         if len(self._items) == 0 or not self._scorer.has(name):

@@ -55,3 +55,19 @@ def test_a_large_catalogue_gets_the_same_numbers(monkeypatch):
     large = UserScores(scorer(), vector, history, confidences)
     np.testing.assert_allclose(large.final(WEIGHTS), small.final(WEIGHTS), atol=5e-5)
     np.testing.assert_allclose(large.at(COLUMNS).content, small.at(COLUMNS).content, atol=5e-5)
+
+
+def test_rows_of_a_large_catalogue_are_kept_for_the_next_user_and_not_without_end(monkeypatch):
+    monkeypatch.setattr("viecomrec.models.blend.DENSE_UP_TO", 10)
+    large = scorer()
+    monkeypatch.setattr("viecomrec.models.blend.KEPT_ROWS_BYTES", 2 * 8 * large.n_items)
+    history, confidences = np.array([4, 7], dtype=np.int32), np.array([1, 2], dtype=np.float32)
+    first = UserScores(large, None, history, confidences).final(WEIGHTS)
+    kept = large._kept_row(4)
+    assert large._kept_row(4) is kept
+    others = np.array([1, 2], dtype=np.int32)
+    UserScores(large, None, others, confidences).final(WEIGHTS)
+    assert large._kept_row(4) is not kept
+    np.testing.assert_array_equal(
+        UserScores(large, None, history, confidences).final(WEIGHTS), first
+    )
