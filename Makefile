@@ -27,6 +27,11 @@ serve: setup
 test: setup
 	$(BIN)/python -m pytest -m "not browser"
 
+# What failed in the last run, and nothing else.
+.PHONY: test-failed
+test-failed: setup
+	$(BIN)/python -m pytest -m "not browser" -rA --last-failed --last-failed-no-failures none
+
 .PHONY: test-browser screenshots
 test-browser: setup
 	$(BIN)/python -m pytest -m browser
