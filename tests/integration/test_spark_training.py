@@ -33,6 +33,8 @@ same, other = similar[::2, ::2].mean(), similar[::2, 1::2].mean()
 assert same > 2 * abs(other), (same, other)
 """
 
+MANY_ITERATIONS = CHECKERBOARD.replace("iterations=10", "iterations=40")
+
 ONE_OBJECTIVE = """
 import sys
 from pathlib import Path
@@ -70,7 +72,11 @@ assert np.abs(user - bare).max() / np.abs(expected).max() > 0.2, "the ridge woul
 """
 
 
-@pytest.mark.parametrize("program", [CHECKERBOARD, ONE_OBJECTIVE], ids=["tastes", "objective"])
+@pytest.mark.parametrize(
+    "program",
+    [CHECKERBOARD, MANY_ITERATIONS, ONE_OBJECTIVE],
+    ids=["tastes", "many iterations", "objective"],
+)
 def test_spark_finds_two_tastes_and_solves_rows_as_we_do(tmp_path, program):
     """Spark's own user factors are our row solve against its item factors."""
     skip_without_spark()

@@ -21,6 +21,10 @@ OLDEST_JAVA = 17
 JAVA_SECONDS = 60.0
 ROWS_AT_ONCE = 50_000
 
+DEEP_STACK = "-Xss16m"
+"""Each iteration of ALS makes its plan deeper, and Java writes a plan by recursion: with its usual
+stack of 1 MB the fifteen of the guide sometimes were too many, and thirty always."""
+
 
 @dataclass(frozen=True)
 class SparkOptions:
@@ -110,6 +114,8 @@ def _start(options: SparkOptions, scratch: Path) -> "SparkSession":
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
         "spark.driver.memory": options.driver_memory,
+        "spark.driver.extraJavaOptions": DEEP_STACK,
+        "spark.executor.extraJavaOptions": DEEP_STACK,
         "spark.local.dir": str(scratch),
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(ROWS_AT_ONCE),
         "spark.sql.session.timeZone": "UTC",
