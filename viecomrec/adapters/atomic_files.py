@@ -1,5 +1,6 @@
 """Files that a crash leaves old or new, never torn."""
 
+import glob
 import hashlib
 import json
 import os
@@ -152,6 +153,15 @@ def sweep_leftovers(folder: Path, older_than_seconds: float = 3600) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def remove_leftovers_of(final: Path) -> None:
+    """Remove what killed processes left of new contents of `final`, however young.
+
+    A living writer of the same file fails and leaves it as it was.
+    """
+    for path in final.parent.glob(f".{glob.escape(final.name)}.*.tmp"):
+        path.unlink(missing_ok=True)
 
 
 def sync_file(path: Path) -> None:

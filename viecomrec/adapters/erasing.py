@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sqlite3
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -34,6 +35,7 @@ ERASED = "[erased]"
 SHORT_DIGITS = 6
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 GZIP_MARK = b"\x1f\x8b"
+_BINARY = getattr(os, "O_BINARY", 0)
 
 
 def erase_from_table(
@@ -43,6 +45,8 @@ def erase_from_table(
 
     With `until` the later ones stay; here and below.
     """
+    path = path.resolve()  # a link stays one; the person is in what it points to
+    atomic_files.remove_leftovers_of(path)
     before = _state(path)
     dropped = _records_of_user(path, table, encoding, user, until)
     if dropped:
@@ -51,6 +55,8 @@ def erase_from_table(
                 numbered = enumerate(_records(text))
                 kept.writelines(record for number, record in numbered if number not in dropped)
             _require_unchanged(path, before)
+            atomic_files.sync_file(temporary)  # before it may become read-only
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
     return len(dropped)
 
 
@@ -263,8 +269,9 @@ def _text_of(path: Path, encoding: str) -> TextIO:
 
 @contextmanager
 def _text_to(path: Path, like: Path, encoding: str) -> Iterator[TextIO]:
-    """A new file, compressed as another one is; equal texts give equal bytes."""
-    with path.open("wb") as file, ExitStack() as opened:
+    """A new file of its owner alone, compressed as another is; equal texts give equal bytes."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
+    with os.fdopen(descriptor, "wb") as file, ExitStack() as opened:
         packed = gzip.GzipFile("", "wb", fileobj=file, mtime=0) if _is_compressed(like) else file
         opened.enter_context(packed)
         yield opened.enter_context(io.TextIOWrapper(packed, encoding=encoding, newline="\n"))
@@ -276,8 +283,8 @@ def _is_compressed(path: Path) -> bool:
 
 
 def _state(path: Path) -> tuple[int, int, int]:
-    stat = path.stat()
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _require_unchanged(path: Path, before: tuple[int, int, int]) -> None:

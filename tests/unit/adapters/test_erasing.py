@@ -1,6 +1,8 @@
 """A person is taken out of a table, and every other record keeps its bytes."""
 
 import gzip
+import os
+import stat
 import tracemalloc
 from datetime import UTC, datetime
 
@@ -111,3 +113,30 @@ def test_a_file_that_grows_while_it_is_read_stays_as_it_is(tmp_path, monkeypatch
     assert twin_of(str(error.value), Language.VI)
     assert path.read_bytes().decode() == HEADER + THEIRS[0] + OTHERS[0] + OTHERS[1]
     assert [file.name for file in tmp_path.iterdir()] == ["reviews.csv"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+@pytest.mark.parametrize("mode", [0o600, 0o440])
+def test_a_private_export_stays_private_and_a_read_only_one_read_only(tmp_path, mode):
+    path, _ = written(tmp_path, "utf-8", [*OTHERS, *THEIRS])
+    path.chmod(mode)
+    assert erase(path, "u1") == len(THEIRS)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_the_file_behind_a_link_forgets_the_person_and_the_link_stays(tmp_path):
+    path, content = written(tmp_path, "utf-8", [*OTHERS, *THEIRS])
+    link = tmp_path / "link.csv"
+    link.symlink_to(path)
+    assert erase(link, "u1") == len(THEIRS)
+    assert link.is_symlink()
+    assert path.read_bytes() == content.removesuffix("".join(THEIRS).encode())
+
+
+def test_what_a_killed_erasure_left_does_not_outlive_the_next_one(tmp_path):
+    path, content = written(tmp_path, "utf-8", OTHERS)
+    left = tmp_path / ".reviews.csv.4711.abcdef01.tmp"
+    left.write_bytes(content)
+    assert erase(path, "nobody") == 0
+    assert [one.name for one in tmp_path.iterdir()] == ["reviews.csv"]
