@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 50_000
 
 DEEP_STACK = "-Xss16m"
 """Each iteration of ALS makes its plan deeper, and Java writes a plan by recursion: with its usual
-stack of 1 MB the fifteen of the guide sometimes were too many, and thirty always."""
+stack of 1 MB the fifteen of the guide once were too many, and thirty, forty and sixty each time."""
 
 
 @dataclass(frozen=True)
