@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from installation import NEW_MODEL, NOW, OLD_MODEL, write_installation
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from viecomrec.adapters.registry import ITEM_FACTORS
 from viecomrec.adapters.worker_board import WorkerBoard
@@ -160,13 +160,13 @@ def test_an_erased_person_is_unknown_again_and_new_events_count(tmp_path):
 def test_a_worker_multiplies_on_one_core(tmp_path):
     installation = write_installation(tmp_path)
     worker = Worker(installation, WorkerBoard(installation.paths.service_workers / "test"))
-    before = blas_threads()
-    worker.start()
-    try:
-        assert set(blas_threads()) == {1}
-    finally:
-        worker.stop()
-    assert blas_threads() == before
+    with threadpool_limits(2, user_api="blas"):
+        worker.start()
+        try:
+            assert set(blas_threads()) == {1}
+        finally:
+            worker.stop()
+        assert set(blas_threads()) == {2}
 
 
 def blas_threads():
